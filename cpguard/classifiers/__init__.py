@@ -1,0 +1,3 @@
+"""Classifiers, one a file; each has a factory `load(argument)` in the registry."""
+
+from __future__ import annotations

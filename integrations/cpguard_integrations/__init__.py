@@ -1,0 +1,3 @@
+"""Integrations with other frameworks, one a file."""
+
+from __future__ import annotations

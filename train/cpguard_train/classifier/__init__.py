@@ -1,0 +1,1 @@
+"""Train, calibrate, measure and export the embedded toxicity classifier."""

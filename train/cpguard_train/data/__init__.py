@@ -1,0 +1,3 @@
+"""Training data: sources, splits, anchors and negatives."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Evaluation of rewriters and classifiers."""
+
+from __future__ import annotations

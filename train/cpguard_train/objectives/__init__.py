@@ -1,0 +1,3 @@
+"""Training objectives, one a file."""
+
+from __future__ import annotations
