@@ -2,7 +2,7 @@
 
     CPGUARD_DATA=... python benchmarks/false_positives.py
 
-1,000 WikiText-103 validation sentences and every clean text of the identity set, through
+1,000 WikiText-103 validation paragraphs and every clean text of the identity set, through
 `DetoxGuard().detoxify`; neither set takes part in any training, calibration or choice of thresholds.
 """
 

@@ -5,8 +5,8 @@
 Peers are the architectures that well-known guards run, on torch with the same number of threads and their
 own padding rule: BERT-base as detoxify uses it (dynamic padding), and RoBERTa-base as llm-guard's toxicity
 scanner uses it (every text padded to 512 tokens). Their weights are random, and they are spared tokenising,
-so these rows are latency only. Each engine has a process of its own; they take turns, one call at a time.
-Ratios are medians over medians.
+so these rows are latency only. Each engine has a process of its own; they take turns of a few calls, of which
+the first ones warm the caches up again and do not count. Ratios are medians over medians.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TOKENS = 27  # of SENTENCE with its two special ones
 FIRST = "from cpguard import DetoxGuard; DetoxGuard(rewriter='mask').check('You are a fool.')"
 COMMAND = "import sys; sys.argv = ['cpguard', 'check', 'Good day.']; import cpguard.cli as c; c.main()"
 ENGINES = ("cpguard", "bert-base, torch, dynamic padding", "roberta-base, torch, padded to 512")
-PAUSE = 0.05  # seconds between turns, for the threads of the last one to go to sleep
+PAUSE = 0.5  # seconds between turns, for the threads of the last one to go to sleep
 
 
 def fresh(code: str, runs: int = 15) -> list[float]:
@@ -90,17 +90,22 @@ def work(name: str) -> None:
         print(1e3 * (time.perf_counter() - start), flush=True)
 
 
-def in_turns(what: str, rounds: int, workers: dict[str, subprocess.Popen[str]]) -> dict[str, list[float]]:
-    """Return milliseconds per call of each engine after two calls to warm up."""
+def in_turns(
+    what: str, workers: dict[str, subprocess.Popen[str]], *, turns: int, warm: int, calls: int
+) -> dict[str, list[float]]:
+    """Return milliseconds of each counted call, by engine."""
     taken: dict[str, list[float]] = {name: [] for name in workers}
-    for _ in range(rounds + 2):
+    for _ in range(turns):
         for name, worker in workers.items():
             assert worker.stdin is not None
             assert worker.stdout is not None
             time.sleep(PAUSE)
-            print(what, file=worker.stdin, flush=True)
-            taken[name].append(float(worker.stdout.readline()))
-    return {name: times[2:] for name, times in taken.items()}
+            for call in range(warm + calls):
+                print(what, file=worker.stdin, flush=True)
+                milliseconds = float(worker.stdout.readline())
+                if call >= warm:
+                    taken[name].append(milliseconds)
+    return taken
 
 
 def summary(values: list[float]) -> dict[str, float | int]:
@@ -129,10 +134,10 @@ def main() -> None:
         name: subprocess.Popen([sys.executable, __file__, name], stdin=pipe, stdout=pipe, text=True)
         for name in ENGINES
     }
-    one = {name: summary(times) for name, times in in_turns("one", 60, workers).items()}
+    one = {name: summary(times) for name, times in in_turns("one", workers, turns=8, warm=3, calls=5).items()}
     batch = {
         name: summary([time / len(BATCH) for time in times])
-        for name, times in in_turns("batch", 7, workers).items()
+        for name, times in in_turns("batch", workers, turns=2, warm=1, calls=2).items()
     }
     for worker in workers.values():
         worker.kill()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,9 @@ def test_a_python_block_runs_and_prints_what_follows_it(
 
 def test_the_readme_has_blocks_with_output() -> None:
     assert sum(bool(printed) for _, printed in BLOCK.findall(README)) >= 2
+
+
+def test_the_numbers_are_those_of_the_committed_results() -> None:
+    script = Path(__file__).parent.parent / "benchmarks" / "readme_numbers.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
