@@ -13,12 +13,13 @@ from cpguard_train.config import RewriterRecipe
 
 QUALITY_MARK = "<!-- benchmarks/rewriter_quality.py -->\n"
 _QUALITY = """
-### Quality of greedy rewrites, without verification
+### Quality of rewrites
 
 Sentences kept out of training; means with 95 % bootstrap intervals. `clean` is the share that a bag-of-words
 judge calls clean, fitted on comments that no model of the guard has seen; `clean (own)` is by the guard's own
 classifier, which is no independent judge. Similarity is the cosine of MiniLM embeddings. Human references
-score below 1 too: they are the level to compare with.
+score below 1 too: they are the level to compare with. `rewriter` is the likeliest rewrite, unverified;
+`guard, verified` is the whole guard, which changes flagged sentences only and verifies what it changes.
 
 """
 _MEASURES = {
